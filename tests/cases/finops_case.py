@@ -209,3 +209,11 @@ COUNTED: Final[Mapping[str, Counted]] = {
     "internet": Counted(PathClass.INTERNET_EGRESS, Meter.SENDER, "internet_egress"),
     "cross_zone": Counted(PathClass.CROSS_ZONE, Meter.SENDER, "cross_zone"),
 }
+RESOURCES: Final[Mapping[str, str]] = {
+    "nat_gateways": "nat-gateway",
+    "attachments": "transit-gateway-attachment",
+    "endpoints": "private-link-endpoint-zone",
+    "azs": "private-link-endpoint-zone",
+    "addresses": "public-ipv4",
+}
+"""What is there for hours, by what its number is called; of several numbers the product is meant."""

@@ -32,7 +32,7 @@ from periplus_hub.pricing.model import (
 )
 
 from tests.cases.case import UnreadableCase
-from tests.cases.finops_case import BYTE, COUNTED, GIB, PATHS, FinopsCase, Json, decimal
+from tests.cases.finops_case import BYTE, COUNTED, GIB, PATHS, RESOURCES, FinopsCase, Json, decimal
 
 DAY: Final = date(2026, 10, 1)
 _HOME: Final = {"aws": "us-east-1", "gcp": "us-central1", "azure": "eastus", "oracle": "us-ashburn-1"}
@@ -342,21 +342,35 @@ def _free(case: FinopsCase, used: Mapping[int, Mapping[int, int]], prices: Mappi
 
 
 def _shared(case: FinopsCase) -> Iterator[tuple[str, dict[str, Decimal]]]:
-    """What gateways cost for being there, by the bytes of those who use them."""
+    """What is paid for being there: shared by the bytes of those who use it, where these are told."""
     if "hours" not in case.inputs:
         return
     hours = decimal(case.inputs["hours"], "hours")
-    for name, said in case.inputs.items():
-        counted = COUNTED.get(name.removesuffix("_gib"))
-        if counted is None or counted.resource is None or not isinstance(said, dict):
+    for resource in dict.fromkeys(
+        [*(each.resource for each in COUNTED.values() if each.resource), *RESOURCES.values()]
+    ):
+        users = [name for name in case.inputs if _resource_used(name) == resource]
+        counts = [
+            decimal(case.inputs[name], name) for name, of in RESOURCES.items() if of == resource and name in case.inputs
+        ]
+        if not users and not counts:
             continue
-        weights = {owner: _whole(decimal(each, name) * GIB, name) for owner, each in said.items()}
-        parts = shared_quantity(hours, weights, Split.PROPORTIONAL)
-        price = _fixed_price(case.books, case.provider, counted.resource)
-        yield (
-            f"{name.removesuffix('_gib')}_hours_shared",
-            {owner: EXACT.multiply(part, price) for owner, part in parts.items()},
-        )
+        said = case.inputs[users[0]] if users else {"all": "1"}
+        owners = said if isinstance(said, dict) else {"all": said}
+        weights = {owner: _whole(decimal(each, resource) * GIB, resource) for owner, each in owners.items()}
+        quantity = hours
+        for count in counts:
+            quantity = EXACT.multiply(quantity, count)
+        price = _fixed_price(case.books, case.provider, resource)
+        parts = shared_quantity(quantity, weights, Split.PROPORTIONAL)
+        thing = users[0].removesuffix("_gib") if users else resource.replace("-", "_")
+        yield f"{thing}_hours_shared", {owner: EXACT.multiply(part, price) for owner, part in parts.items()}
+
+
+def _resource_used(name: str) -> str | None:
+    """Of `nat_gib` the gateway."""
+    counted = COUNTED.get(name.removesuffix("_gib")) if name.endswith("_gib") else None
+    return None if counted is None else counted.resource
 
 
 def _fixed_price(books: Sequence[PriceBook], provider: str, resource: str) -> Decimal:

@@ -293,5 +293,5 @@ async def _traffic(info: Info, time: Period, since: datetime, until: datetime, b
     edges = EdgeFilter(since=since, until=until - timedelta(microseconds=1), days_until=time.days_until)
     rows = await of_store(info, None, repository_traffic.traffic, edges, by, most=MOST_ROWS + 1)
     if rows is not None and rows.num_rows > MOST_ROWS:
-        raise Invalid(f"there are more than {MOST_ROWS:,} of them", "Ask by namespace, cluster or team.")
+        raise Invalid(f"there are more than {MOST_ROWS:,} pairs of ends", "Ask by team, cluster or path class.")
     return rows
