@@ -302,16 +302,16 @@ def _used(case: FinopsCase) -> Iterator[Leg]:
 
 def _costs(case: FinopsCase, legs: Sequence[Leg]) -> list["Cost"]:
     """What each leg costs, tier by tier."""
+    numbers: dict[Price, int] = {}
     by_price: dict[int, dict[int, int]] = {}
-    prices: dict[int, Price] = {}
     for number, leg in enumerate(legs):
-        by_price.setdefault(id(leg.price), {})[number] = leg.bytes
-        prices[id(leg.price)] = leg.price
+        by_price.setdefault(numbers.setdefault(leg.price, len(numbers)), {})[number] = leg.bytes
+    prices = {number: price for price, number in numbers.items()}
     free = _free(case, by_price, prices)
     return [
         Cost(charge.key, charge.tier, charge.cost)
-        for price_id, used in by_price.items()
-        for charge in charges(prices[price_id], used, mode=TierMode.AVERAGE, free=free.get(price_id, 0))
+        for at, used in by_price.items()
+        for charge in charges(prices[at], used, mode=TierMode.AVERAGE, free=free.get(at, 0))
     ]
 
 

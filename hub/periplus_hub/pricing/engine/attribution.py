@@ -4,10 +4,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from periplus_hub.pricing.engine.exact import EXACT, shares_of_money
-from periplus_hub.pricing.model import LegRule, Policy
+from periplus_hub.pricing.model import Policy
 
 QUANTITY_PLACES: Final = 9
 """Hours and units that are shared are divided to a billionth."""
@@ -23,7 +23,19 @@ class Split(Enum):
     PROPORTIONAL = "proportional"
 
 
-def pays_at_initiator(leg: LegRule, policy: Policy) -> bool:
+class Metered(Protocol):
+    """Bytes of one direction at the meter of one end."""
+
+    @property
+    def is_sent_by_initiator(self) -> bool:
+        """Of which direction."""
+
+    @property
+    def is_metered_at_initiator(self) -> bool:
+        """Of which end."""
+
+
+def pays_at_initiator(leg: Metered, policy: Policy) -> bool:
     """Whether it is the initiator who pays for this leg, and not the acceptor."""
     if policy is Policy.INITIATOR_PAYS:
         return True

@@ -13,7 +13,7 @@ from periplus_hub.flows.engine.columns import Flags, Ints, numbers
 from periplus_hub.flows.model import MEASURES
 from periplus_hub.pricing.engine.attribution import pays_at_initiator
 from periplus_hub.pricing.engine.exact import total
-from periplus_hub.pricing.engine.legs import Prices, Unpriced
+from periplus_hub.pricing.engine.legs import Prices
 from periplus_hub.pricing.engine.paths import path_of
 from periplus_hub.pricing.engine.places import PlacePairs
 from periplus_hub.pricing.engine.tiers import charges, pool_shares
@@ -118,17 +118,15 @@ def _parts(pairs: PlacePairs, prices: Prices, policy: Policy) -> Sequence[_Part]
             _Part(number, rule.path_class, leg.is_sent_by_initiator, pays_at_initiator(leg, policy), leg.price)
             for leg in legs
         ]
-        found += [_without(number, each, policy) for each in without]
+        found += [
+            _Part(
+                *(number, each.path_class, each.is_sent_by_initiator, pays_at_initiator(each, policy), None),
+                why=_NO_PRICE,
+                provider=each.provider,
+            )
+            for each in without
+        ]
     return found
-
-
-def _without(number: int, each: Unpriced, policy: Policy) -> _Part:
-    pays = {
-        Policy.INITIATOR_PAYS: True,
-        Policy.SENDER_PAYS: each.is_sent_by_initiator,
-        Policy.ENDPOINT_OWNER: each.is_metered_at_initiator,
-    }
-    return _Part(number, each.path_class, each.is_sent_by_initiator, pays[policy], None, _NO_PRICE, each.provider)
 
 
 def month_bytes(legs: Legs) -> dict[Price, int]:
@@ -145,14 +143,15 @@ def costs_of(legs: Legs, keys: Sequence[Key], books: Sequence[PriceBook], of_mon
     Tiers are averaged: every byte of the month has the same share of each. Free pools are shared alike.
     """
     lines: dict[int, list[CostLine]] = defaultdict(list)
-    for price, used in _by_price(legs).items():
+    number = {key: group for group, key in enumerate(keys)}
+    for price, used in _by_price(legs, keys).items():
         rest = of_month.get(price, 0) - sum(used.values())
         asked = {**used, None: rest} if rest > 0 else dict(used)
         free = _free(price, books, of_month)
         for charge in charges(price, asked, mode=TierMode.AVERAGE, free=free):
             if charge.key is not None:
-                group, path_class = charge.key
-                lines[group].append(
+                key, path_class = charge.key
+                lines[number[key]].append(
                     CostLine(
                         path_class=path_class,
                         price=price,
@@ -188,10 +187,11 @@ def _order(line: CostLine) -> tuple[Decimal, str, str, int]:
     return -line.cost, line.path_class.value, line.price.sku, line.tier
 
 
-def _by_price(legs: Legs) -> Mapping[Price, dict[tuple[int, PathClass] | None, int]]:
-    found: dict[Price, dict[tuple[int, PathClass] | None, int]] = defaultdict(dict)
+def _by_price(legs: Legs, keys: Sequence[Key]) -> Mapping[Price, dict[tuple[Key, PathClass] | None, int]]:
+    """By the names of groups: where a byte may be of one or the other, these decide, and not the order of rows."""
+    found: dict[Price, dict[tuple[Key, PathClass] | None, int]] = defaultdict(dict)
     for (group, path_class, price), size in legs.priced.items():
-        found[price][group, path_class] = size
+        found[price][keys[group], path_class] = size
     return found
 
 
@@ -201,13 +201,16 @@ def _free(price: Price, books: Sequence[PriceBook], of_month: Mapping[Price, int
     if not pools:
         return 0
     mine = {
-        each: size
+        _named(each): size
         for each, size in of_month.items()
         if (each.provider, each.free_pool) == (price.provider, price.free_pool)
     }
-    # By name, so that shares do not depend on the order in which prices are met.
-    ordered = dict(sorted(mine.items(), key=lambda item: (item[0].sku, sorted(item[0].regions), item[0].line)))
-    return pool_shares(int(pools[0].quantity * pools[0].unit_bytes), ordered).get(price, 0)
+    return pool_shares(int(pools[0].quantity * pools[0].unit_bytes), mine).get(_named(price), 0)
+
+
+def _named(price: Price) -> tuple[str, ...]:
+    """What tells it from others, in the same words at any time."""
+    return price.book, price.sku, price.meter.value, f"{price.line:09}"
 
 
 def _is_of(book: PriceBook, price: Price) -> bool:
