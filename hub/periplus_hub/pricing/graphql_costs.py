@@ -268,8 +268,8 @@ class CostsQuery:
 
 
 def _default_since(last: datetime) -> datetime:
-    """The month so far; in its first hour the last hour of the month before belongs to another bill."""
-    return min(month_of(last), last - timedelta(seconds=1))
+    """The first of the month so far; where no second of it has passed, of the month before."""
+    return month_of(last - timedelta(seconds=1))
 
 
 async def _costs(info: Info, time: Period, by: CostGrouping, policy: Policy, books: tuple[PriceBook, ...]) -> Costs:
