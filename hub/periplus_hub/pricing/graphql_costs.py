@@ -1,7 +1,7 @@
 """What traffic costs, by team, workload, pair or path class."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Final, cast
 from uuid import UUID
@@ -40,6 +40,8 @@ from periplus_hub.pricing.model import (
 MOST_GROUPS: Final = 1_000
 _MOST_TIMES: Final = 14
 """A year of months, and the days on which prices changed."""
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Nothing passed before."""
 _LINES: Final = 20
 _OF_PAIRS: Final = {CostGrouping.CLUSTER_PAIR: 2, CostGrouping.SERVICE_PAIR: 4}
 """How many texts name each end."""
@@ -246,8 +248,7 @@ class CostsQuery:
     ) -> TransferCosts:
         """Two statements for each month: what is asked for, and all of the month, which tiers are made of."""
         within("first", first, 1, MOST_GROUPS)
-        last = min(until or info.context.now, info.context.now)
-        time = await period(info, since or _default_since(last), until)
+        time = await period(info, since or _default_since(min(until or info.context.now, info.context.now)), until)
         books = await asyncio.to_thread(books_of, info.context.setting(PricingConfig).price_books)
         found = await _costs(info, time, by, policy, books)
         return TransferCosts(
@@ -269,7 +270,7 @@ class CostsQuery:
 
 def _default_since(last: datetime) -> datetime:
     """The first of the month so far; where no second of it has passed, of the month before."""
-    return month_of(last - timedelta(seconds=1))
+    return month_of(max(last, _FIRST) - timedelta(seconds=1))
 
 
 async def _costs(info: Info, time: Period, by: CostGrouping, policy: Policy, books: tuple[PriceBook, ...]) -> Costs:

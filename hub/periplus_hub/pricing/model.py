@@ -273,3 +273,5 @@ class ClusterPlace:
 
     provider: str = ""
     account: str = ""
+    region: str = ""
+    """Where all of its nodes are; empty where they are in several."""

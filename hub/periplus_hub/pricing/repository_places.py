@@ -1,6 +1,6 @@
 """SQL of where clusters are, and whose their namespaces are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,10 +12,16 @@ from periplus_hub.pricing.model import ClusterPlace
 
 
 async def cluster_places(c: ReadConnection, scope: Scope) -> dict[UUID, ClusterPlace]:
-    """Of each cluster the provider and the account that it tells."""
-    told = select(clusters.c.registration_id, clusters.c.provider, clusters.c.account)
-    rows = await c.rows(told.where(owned(scope, clusters)))
-    return {row.registration_id: ClusterPlace(provider=row.provider or "", account=row.account or "") for row in rows}
+    """Of each cluster the provider and the account that it tells, and its region if it has one alone."""
+    names = ("registration_id", "provider", "account", "region", "regions")
+    rows = await c.rows(select(*(clusters.c[name] for name in names)).where(owned(scope, clusters)))
+    return {row.registration_id: _place(row.provider, row.account, row.region, row.regions) for row in rows}
+
+
+def _place(provider: str | None, account: str | None, region: str | None, regions: Sequence[str]) -> ClusterPlace:
+    known = {region, *regions} - {None, ""}
+    only = next(iter(known)) if len(known) == 1 else None
+    return ClusterPlace(provider=provider or "", account=account or "", region=only or "")
 
 
 async def labelled_teams(c: ReadConnection, scope: Scope, label: str) -> Mapping[tuple[UUID, str], str]:

@@ -37,6 +37,7 @@ _GROUPINGS: Final = (
 )
 _POLICIES: Final = ("ENDPOINT_OWNER", "INITIATOR_PAYS", "SENDER_PAYS")
 _CENT: Final = Decimal("0.01")
+_LEAST: Final = Decimal("0.0001")
 _GIB: Final = 2**30
 _PLACES: Final = 9
 """That are shown of a quantity."""
@@ -98,7 +99,8 @@ def _tell(found: dict[str, Any], grouping: str, *, explain: bool) -> None:
             _explain(each, grouping, found["currency"])
     least = "at least " if int(found["bytesWithoutPrice"]) or any(_is_partial(each) for each in found["groups"]) else ""
     books = ", ".join(found["books"]) or "no price book"
-    tell(f"\ntotal: {least}{_cents(found['total'])} {found['currency']}, an estimate by {books}")
+    tell()
+    tell(f"total: {least}{_cents(found['total'])} {found['currency']}, an estimate by {books}")
     if int(found["bytesWithoutPrice"]):
         text = f"{_gib(found['bytesWithoutPrice'])} GiB have no price that is known: they are not free"
         say_labelled("note", f"{text}. --by path-class --explain says why")
@@ -140,7 +142,8 @@ def _end(end: dict[str, Any]) -> str:
 
 
 def _explain(group: dict[str, Any], grouping: str, currency: str) -> None:
-    tell(f"\n{' -> '.join(_names(group, grouping))}: {_cents(group['cost'])} {currency}", bold=True)
+    tell()
+    tell(f"{' -> '.join(_names(group, grouping))}: {_cents(group['cost'])} {currency}", bold=True)
     for line in group["lines"]:
         tier = "free allowance" if line["tier"] == 0 else f"tier {line['tier']}"
         checked = "" if line["isVerified"] else ", not verified"
@@ -165,7 +168,11 @@ def _short(text: str) -> str:
 
 
 def _cents(text: str) -> str:
-    return f"{Decimal(text).quantize(_CENT, ROUND_HALF_EVEN):,}"
+    """To the cent; of less than a cent the first digits."""
+    number = Decimal(text)
+    if 0 < abs(number) < _CENT:
+        return f"{number:.2g}" if abs(number) >= _LEAST else f"under {_LEAST}"
+    return f"{number.quantize(_CENT, ROUND_HALF_EVEN):,}"
 
 
 def _gib(number: int | str) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from periplus_hub.flows.engine.columns import UUID_BYTES, Flags, Ints, plain
 from periplus_hub.flows.model import NOBODY
@@ -26,6 +27,21 @@ class PlacePairs:
 
     traffic: Sequence[Traffic]
     pair: Ints
+
+
+def with_regions(rows: pa.Table, clusters: Mapping[UUID, ClusterPlace]) -> pa.Table:
+    """The rows with the cluster's only region for ends of which no node tells one.
+
+    Nodes are known from when they were first read on; a cluster does not move. Zones stay as they are.
+    """
+    for side in ("src", "dst"):
+        name = f"{side}_region"
+        codes, words = _coded(rows.column(f"{side}_registration"))
+        known = [clusters.get(UUID(bytes=each), ClusterPlace()).region for each in words]
+        told = rows.column(name).combine_chunks().cast(pa.string())
+        filled = pc.if_else(pc.equal(told, ""), pa.array(known, pa.string()).take(pa.array(codes)), told)
+        rows = rows.set_column(rows.schema.get_field_index(name), name, filled)
+    return rows
 
 
 def place_pairs(rows: pa.Table, clusters: Mapping[UUID, ClusterPlace]) -> PlacePairs:

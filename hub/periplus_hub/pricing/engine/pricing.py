@@ -12,7 +12,7 @@ from periplus_hub.pricing.engine.edge_costs import Legs, costs_of, legs_of, mont
 from periplus_hub.pricing.engine.grouping import groups_of
 from periplus_hub.pricing.engine.legs import Prices
 from periplus_hub.pricing.engine.paths import path_of
-from periplus_hub.pricing.engine.places import place_pairs
+from periplus_hub.pricing.engine.places import place_pairs, with_regions
 from periplus_hub.pricing.model import ClusterPlace, CostGrouping, Costs, Policy, PriceBook
 
 
@@ -43,6 +43,7 @@ def priced(asked: pa.Table | None, month: pa.Table | None, by: CostGrouping, pri
 
 
 def _legs(rows: pa.Table, by: CostGrouping, pricing: Pricing) -> tuple[Legs, Sequence[tuple[str, ...]]]:
+    rows = with_regions(rows, pricing.clusters)
     pairs = place_pairs(rows, pricing.clusters)
     classes = [path_of(traffic).path_class for traffic in pairs.traffic]
     groups = groups_of(rows, by, pricing.teams, classes, pairs.pair)

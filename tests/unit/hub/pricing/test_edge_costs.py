@@ -255,6 +255,21 @@ def test_a_cluster_without_a_provider_has_no_price() -> None:
     assert [each.why for each in group.unpriced] == ["the provider of an end is not known"]
 
 
+def test_a_cluster_that_is_in_one_region_is_there_before_its_nodes_are_known() -> None:
+    places = CLUSTERS | {
+        EAST: replace(CLUSTERS[EAST], region="us-east-1"),
+        WEST: replace(CLUSTERS[WEST], region="us-west-2"),
+    }
+    rows = table([Row(End(EAST), End(WEST), 100 * GIB, 0), Row(End(EAST), End(EAST), 5, 0)])
+    found = priced(rows, rows, CostGrouping.REGION_PAIR, replace(PRICING, clusters=places))
+    assert {group.key: str(group.cost.normalize()) for group in found.groups} == {
+        ("us-east-1", "us-west-2"): "2",
+        ("us-east-1", "us-east-1"): "0",
+    }
+    # In which zone they were is not known still.
+    assert [each.bytes for group in found.groups for each in group.unpriced] == [5]
+
+
 def test_what_was_not_measured_is_not_nothing() -> None:
     [group] = costs([Row(end(EAST), end(EAST), 0, 0, 0, ALL)]).groups
     assert group.is_part_unmeasured
